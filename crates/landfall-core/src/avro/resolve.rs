@@ -122,6 +122,7 @@ pub fn resolve_fields(
         )]);
     };
     let mut faults = Vec::new();
+    // All faults are collected, so that a person can mend them in one go.
     let taken = FieldMatching::new(record, table, mapping, &mut faults).taken;
     let extra = collect_extra_fields(record, &taken, mapping, &mut faults);
     let missing = collect_missing_fields(table, &taken, mapping, &mut faults);
@@ -160,6 +161,7 @@ impl<'m> FieldMatching<'m> {
         matching.apply_renames(mapping, faults);
         let others = &record.fields;
         matching.match_fields(&|avro, at| others[avro].own_name.as_deref() == Some(&*table[at].name), faults);
+        // A field that says its own name is not taken for another one which is called as it is in the file.
         matching
             .match_fields(&|avro, at| others[avro].own_name.is_none() && *others[avro].name == *table[at].name, faults);
         matching.match_fields(&|avro, at| others[avro].aliases.iter().any(|alias| **alias == *table[at].name), faults);
@@ -193,6 +195,7 @@ impl<'m> FieldMatching<'m> {
 
     /// Matches fields that have no other yet where `alike` says so of a field of the file and one of the table.
     fn match_fields(&mut self, alike: &dyn Fn(usize, FieldIndex) -> bool, faults: &mut Vec<String>) {
+        // First all are found, then taken: within a step, no match may depend on the order of the fields.
         let given: HashSet<FieldIndex> = self.taken.iter().copied().flatten().collect();
         let mut found: Vec<(usize, FieldIndex)> = Vec::new();
         for at in self.table.field_positions().filter(|at| !given.contains(at)) {
@@ -283,6 +286,7 @@ fn describe_misfit(schema: &AvroSchema, avro: &AvroField, field: &Field) -> Opti
     let kinds: Vec<&AvroType> = schema.union_branches(avro.kind).into_iter().map(|id| schema.get(id)).collect();
     let others: Vec<&AvroType> = kinds.into_iter().filter(|kind| **kind != AvroType::Null).collect();
     let answers: Vec<Result<(), &str>> = others.iter().map(|kind| check_type_fits(field, avro, kind)).collect();
+    // One branch that fits is enough. A row with a value of another one is rejected by itself.
     if others.is_empty() || answers.iter().any(Result::is_ok) {
         return None;
     }

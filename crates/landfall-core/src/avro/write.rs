@@ -171,6 +171,7 @@ impl RowWriter {
                     if !field.nullable {
                         return Err(Unwritable { row, field: at.into() });
                     }
+                    // The number of the branch: null is 0, and the value is 1, which Avro writes as 2.
                     out.push(0);
                     continue;
                 }
@@ -223,6 +224,7 @@ fn describe_field(field: &Field, number: NumberForm, nullable: bool, names: &mut
     if let Some(doc) = field.description.as_ref().or(field.title.as_ref()) {
         out.insert("doc".into(), json!(doc));
     }
+    // Null first: Avro wants a default value to be of the first branch.
     if nullable {
         out.insert("type".into(), json!(["null", plain]));
         out.insert("default".into(), Value::Null);

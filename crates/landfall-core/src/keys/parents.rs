@@ -66,6 +66,7 @@ impl ParentSet {
     fn enforce_bound(&mut self) {
         let full = self.fingerprints.len() > FINGERPRINT_LIMIT || self.integers.page_count() > PAGE_LIMIT;
         if full && !self.unbounded {
+            // All of it goes: a set with a part of the keys would deny parents that are there.
             *self = Self::without_knowledge();
         }
     }

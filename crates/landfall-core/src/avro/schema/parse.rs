@@ -89,6 +89,7 @@ impl SchemaParser {
         if ids.is_empty() {
             return fail_parse("the Avro schema has a union of no types");
         }
+        // Branches count as well: a union may name one type a million times.
         self.fields += ids.len();
         self.add_type(AvroType::Union(ids))
     }
@@ -141,6 +142,7 @@ impl SchemaParser {
         let Some(Value::Array(described)) = object.get("fields") else {
             return fail_parse(format!("the Avro schema has the record {name:?} without \"fields\""));
         };
+        // A place before its fields are read, since a record may contain itself.
         let id = self.add_type(AvroType::Null)?;
         self.names.insert(name.clone(), id);
         let mut fields = Vec::with_capacity(described.len().min(MOST_TYPES));
@@ -241,6 +243,7 @@ fn logical_type(kind: AvroType, object: &Map<String, Value>) -> AvroType {
         ("local-timestamp-micros", AvroType::Long) => stamp(TimeUnit::Micros, true),
         ("local-timestamp-nanos", AvroType::Long) => stamp(TimeUnit::Nanos, true),
         ("duration", AvroType::Fixed(12)) => AvroType::Duration,
+        // The specification wants a logical type that is unknown or malformed to be passed over.
         _ => kind,
     }
 }
@@ -248,6 +251,7 @@ fn logical_type(kind: AvroType, object: &Map<String, Value>) -> AvroType {
 fn decimal_type(size: Option<usize>, object: &Map<String, Value>) -> Option<AvroType> {
     let precision = object.get("precision")?.as_u64()?;
     let scale = object.get("scale").map_or(Some(0), Value::as_u64)?;
+    // The specification's own formula: the digits that a signed number of so many bytes can hold.
     let holds = |size: usize| (std::f64::consts::LOG10_2 * (8.0 * size as f64 - 1.0)).floor();
     let sound = precision > 0
         && scale <= precision
