@@ -71,6 +71,7 @@ impl ActiveJob {
 impl JobControl {
     /// Has the workers look for a job that is due.
     pub fn wake_workers(&self) {
+        // Kept as a flag: a worker that is just before its wait would miss the bell alone.
         *lock_mutex(&self.is_due) = true;
         self.bell.notify_all();
     }
@@ -84,6 +85,7 @@ impl JobControl {
 
     /// Has the workers give their jobs back and end.
     pub fn stop_workers(&self) {
+        // Before the bell, so that whoever wakes sees it.
         self.is_stopping.store(true, Ordering::Relaxed);
         self.wake_workers();
     }

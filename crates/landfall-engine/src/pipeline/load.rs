@@ -84,6 +84,7 @@ pub(super) fn load_source(
             }
             SourceKnowledge::New => new_entry(session, resource, source, mode),
         };
+        // As it was before the first attempt: what attempts of this command have read is not resumed.
         let before = *before.get_or_insert((entry.counts.read, entry.seconds));
         let run = LoadRun::new(session, writer.read(), resource, source, entry, pace, spill.as_deref_mut());
         let run = run.map(|run| LoadRun { known_to, resumed: before.0, spent: before.1, ..run });
@@ -160,6 +161,7 @@ impl<'r, 's> LoadRun<'r, 's> {
         let stamp = source.read_stamp()?;
         let mut opened =
             OpenSource::new(source, resource, &read.table_limits(table), session.options.work, entry.position.offset)?;
+        // A resumed load goes on where the ledger says.
         if !entry.id.is_stored() {
             entry.position = opened.start;
             let (digest, digested) = opened.digest_so_far();
@@ -174,6 +176,7 @@ impl<'r, 's> LoadRun<'r, 's> {
         }
         let mut tally = LoadTally { counts: entry.counts, position: entry.position, ..LoadTally::default() };
         if entry.id.is_stored() {
+            // The bounds and the summary are about the whole load, also where an earlier command began it.
             tally.reasons = earlier_reasons(read, &entry)?;
             tally.reject_bytes = earlier_reject_bytes(read, &entry, &session.options.work)?;
             if keys.refers_to_itself() {
@@ -203,6 +206,7 @@ impl<'r, 's> LoadRun<'r, 's> {
 
     fn finish_load(mut self, writer: &mut ChunkWriter<'_>, started: Instant) -> Result<(LoadEntry, LoadOutcome)> {
         let Some(opened) = self.opened.take() else { unreachable!("a load is finished once") };
+        // One is this very thread, which resolves the keys and writes.
         let threads = self.session.options.work.threads.saturating_sub(1);
         let (resolving, stages) = read_blocks(opened, threads, |blocks| self.commit_chunks(writer, blocks, started))?;
         let writing = self.tally.writing.as_secs_f64();
@@ -234,6 +238,7 @@ impl<'r, 's> LoadRun<'r, 's> {
     ) -> Result<f64> {
         let fence = Fence::for_conflicts(self.session.options.on_conflict);
         let mut spent = 0.0;
+        // A load that was stopped by this stays stopped, until the bound is raised.
         if self.tally.reject_bytes > self.bound.most {
             return Ok(spent);
         }
@@ -287,6 +292,7 @@ impl<'r, 's> LoadRun<'r, 's> {
             };
             if self.take_block(transaction, block)? == LoadFlow::Stop {
                 state = LoadState::Stopped;
+            // Only between blocks: a chunk ends where a block does, and the ledger can name the place.
             } else if self.tally.counts.read >= goal {
                 break;
             } else {
@@ -333,6 +339,7 @@ impl<'r, 's> LoadRun<'r, 's> {
         let (digest, digested, consumed) = (block.digest.to_hex().to_string(), block.digested, block.consumed);
         let flow = chunk.take_block(block, &mut self.keys)?;
         (self.entry.digest, self.entry.digested) = (digest, digested);
+        // An error, so that the chunk is rolled back and the ledger has the load as far as the one before.
         if self.session.observer.is_cancelled() {
             return Err(Error::Cancelled);
         }

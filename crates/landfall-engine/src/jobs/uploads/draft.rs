@@ -74,9 +74,11 @@ impl UploadDraft {
     /// # Errors
     /// Such a file; one that cannot be read back.
     pub fn finish_draft(&mut self, most: u64) -> Result<(), PublicError> {
+        // `reserve` has made the file longer than what has come.
         self.file.set_len(self.bytes).map_err(|error| describe_write(&error))?;
         let source = Source::from_file("the file", self.file_path());
         let mut input = source.open().map_err(|error| PublicError::describe(&error))?;
+        // The bytes of a plain file were counted as they came.
         if self.bytes == 0 || !input.is_compressed() {
             return Ok(());
         }
@@ -100,6 +102,7 @@ impl UploadDraft {
     /// Makes the file last under another name.
     pub(super) fn rename_file(mut self, path: &Path) -> Result<(), PublicError> {
         let rename = || {
+            // The client is told that the file is stored: it must still be there after a loss of power.
             self.file.sync_all()?;
             fs::rename(self.file_path(), path)?;
             File::open(self.space.folder())?.sync_all()

@@ -137,6 +137,7 @@ impl BlockLedger for MergedAccount<'_> {
     }
 
     fn has_too_many_rejects(&self) -> bool {
+        // A request has a bound on its rows, and all of its rejects are told in the answer.
         false
     }
 

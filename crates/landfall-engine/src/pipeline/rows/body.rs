@@ -56,6 +56,7 @@ pub fn read_rows(
         let batch = rules
             .read_json(position, text[range].to_owned(), left)
             .map_err(|error| describe_error_of_several(&error, most))?;
+        // The bound is on the sum: many tables must not multiply it.
         left -= batch.row_count();
         batches.push(batch);
     }
@@ -92,6 +93,7 @@ fn read_batch(
             other => other.into(),
         })?,
     };
+    // JSON stops at the bound by itself. CSV is counted here.
     if batch.row_count() > most {
         let detail = describe_row_limit(&format!("there are {} rows", batch.row_count()), most);
         return Err(PublicError::new(PublicErrorCode::TooManyRows, detail));
