@@ -12,14 +12,30 @@ pub(super) fn drop_surplus_label(labels: &[String], width: usize) -> Option<Vec<
     (labels.len() == width + 1 && filled.len() == width && width > 1).then_some(filled)
 }
 
-/// The same file with its bare quotes as text, where one of them stands in the first record, which has as many cells as the others then.
+/// The labels of a header with one cell less than the `width` of the records, where just one of them has a quote between two words: there, a
+/// delimiter is missing.
+pub(super) fn split_glued_label(labels: &[String], width: usize) -> Option<Vec<String>> {
+    let glued = || labels.iter().enumerate().filter(|(_, label)| label.contains('"'));
+    let (at, label) = glued().next().filter(|_| glued().count() == 1 && labels.len() + 1 == width && width > 2)?;
+    let (first, second) = label
+        .split_once('"')
+        .filter(|(first, second)| [first, second].iter().all(|part| !part.trim().is_empty() && !part.contains('"')))?;
+    let mut split = labels.to_vec();
+    split.splice(at..=at, [first.to_owned(), second.to_owned()]);
+    Some(split)
+}
+
+/// The same file with its bare quotes as text, where one of them stands in the first record, which has as many cells as the others then,
+/// or where no record is broken then.
 pub(super) fn try_literal_quotes(file: &ExaminedFile, fit: &DialectFit) -> Option<DialectFit> {
-    if fit.sample.sound_start || fit.sample.faults == 0 || !fit.is_table() {
+    if fit.sample.faults == 0 || !fit.is_table() {
         return None;
     }
     let literal = DialectFit::new(file, Dialect { stray_quotes: StrayQuotes::Literal, ..fit.dialect.clone() });
     let first = literal.sample.records.first().is_some_and(|first| first.len() == fit.width);
-    (first && literal.sample.sound_start && literal.width == fit.width).then_some(literal)
+    let heals_all = literal.sample.faults == 0 && literal.share >= fit.share;
+    let heals = if fit.sample.sound_start { heals_all } else { first && literal.sample.sound_start };
+    (heals && literal.width == fit.width).then_some(literal)
 }
 
 /// The same file with spaces between its cells, where those are in quotes: without them, words of a text would be cells.
@@ -62,6 +78,16 @@ mod tests {
     }
 
     #[test]
+    fn a_delimiter_that_lacks_in_the_header_costs_no_name() {
+        let head = head_of("\"id\"\"name\",\"born\"\n1,Al,2001-02-03\n2,Bo,2002-03-04\n3,Cy,2003-04-05\n");
+        assert_eq!(head.first, labels(&["id", "name", "born"]));
+        let split =
+            |all: &[&str], width| split_glued_label(&all.iter().map(ToString::to_string).collect::<Vec<_>>(), width);
+        assert_eq!(split(&["id", "12\""], 3), None, "inches");
+        assert_eq!(split(&["id\"name", "born"], 2), None);
+    }
+
+    #[test]
     fn a_bare_quote_in_the_header_costs_no_name() {
         // With fewer records, one that is broken may mean that quotes mean nothing.
         let records: String = (1..80).map(|id| format!("\"{id}\",\"Al, {id}\"\n")).collect();
@@ -69,7 +95,9 @@ mod tests {
         assert_eq!(head_of(&text).first, labels(&["\"id", "name"]));
         assert_eq!(fit(&text).dialect.stray_quotes, StrayQuotes::Literal);
         let record = format!("\"id\",\"name\"\n{records}\"\"80\",\"Bo\"\n");
-        assert_eq!(fit(&record).dialect.stray_quotes, StrayQuotes::Keep, "a broken record is a reject");
+        assert_eq!(fit(&record).dialect.stray_quotes, StrayQuotes::Literal, "the cell is in the file as it is told");
+        let broken = format!("\"id\",\"name\"\n{records}\"\"80\",\"Bo\n");
+        assert_eq!(fit(&broken).dialect.stray_quotes, StrayQuotes::Keep, "a record that stays broken is a reject");
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub(super) fn find_decimal_mark(survey: &TableSurvey, delimiter: &Delimiter) -> 
     let (mut commas, mut points) = (0, 0);
     for column in survey.columns.iter().filter(|column| !column.points.is_ambiguous() && !column.commas.is_ambiguous())
     {
-        let chooser = TypeChooser { survey, column, mark: DecimalMark::Unknown };
+        let chooser = TypeChooser { survey, column, mark: DecimalMark::Unknown, takes_signs: true };
         let Some(live) = chooser.best_candidate() else { continue };
         match &survey.candidates[live.candidate].kind {
             FieldType::Number(NumberFormat { decimal_char, .. }) if decimal_char == "," => commas += 1,
@@ -74,7 +74,7 @@ pub(super) fn find_decimal_mark(survey: &TableSurvey, delimiter: &Delimiter) -> 
 /// The type of the column at `at`.
 pub(super) fn choose_type(survey: &TableSurvey, at: usize, context: &ChoiceContext<'_>) -> TypeChoice {
     let column = &survey.columns[at];
-    let chooser = TypeChooser { survey, column, mark: context.mark };
+    let chooser = TypeChooser { survey, column, mark: context.mark, takes_signs: false };
     let live = chooser.best_candidate();
     let words = chooser.boolean_kind();
     let kind = words.or_else(|| live.map(|live| survey.candidates[live.candidate].kind.clone()));
@@ -97,6 +97,8 @@ pub(super) struct TypeChooser<'s> {
     pub(super) survey: &'s TableSurvey,
     pub(super) column: &'s ColumnSurvey,
     mark: DecimalMark,
+    /// Whether numbers with a sign around them count: they show which mark stands before fractions, though they stay text.
+    pub(super) takes_signs: bool,
 }
 
 impl<'s> TypeChooser<'s> {
@@ -176,9 +178,11 @@ impl<'s> TypeChooser<'s> {
             {
                 false
             }
-            // Euros and dollars are not one number.
+            // A number would lose the sign: only a person knows that it is told elsewhere. As text, nothing is lost.
             FieldType::Integer { bare_number: false, .. }
-            | FieldType::Number(NumberFormat { bare_number: false, .. }) => self.column.only_unit().is_some(),
+            | FieldType::Number(NumberFormat { bare_number: false, .. }) => {
+                self.takes_signs && self.column.only_unit().is_some()
+            }
             _ => true,
         }
     }

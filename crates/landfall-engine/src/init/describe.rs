@@ -298,6 +298,7 @@ fn describe_oddity(oddity: HeaderOddity) -> &'static str {
             "the header has no label for the first column: it names the records, as R writes them"
         }
         HeaderOddity::SurplusLabel => "the header has one delimiter too many: its empty label is passed over",
+        HeaderOddity::GluedLabel => "the header lacks a delimiter between two labels: they are taken apart",
         HeaderOddity::TrailingDelimiter => "every record ends with a delimiter: the last column is always empty",
     }
 }

@@ -43,10 +43,6 @@ pub(super) fn explain_choice(
 /// What a type makes of the values, where that is not plain.
 fn explain_kind(column: &ColumnSurvey, kind: &FieldType) -> Option<String> {
     match kind {
-        FieldType::Integer { bare_number: false, .. } | FieldType::Number(NumberFormat { bare_number: false, .. }) => {
-            let unit = one_line_comment(column.only_unit()?);
-            Some(format!("every value has the unit {unit:?}, which is left out: say it in the name or title"))
-        }
         FieldType::Integer { zero_decimals: true, .. } => {
             Some("whole numbers that a program wrote as 8.0, since some are missing".into())
         }
@@ -174,9 +170,9 @@ fn describe_ambiguity(chooser: &TypeChooser<'_>, live: &LiveCandidate) -> String
     }
 }
 
-/// Numbers with several units, or with and without one.
+/// Numbers with one unit, with several, or with and without one.
 fn describe_units(chooser: &TypeChooser<'_>) -> Option<String> {
-    let units = chooser.column.units.as_ref().filter(|units| units.len() > 1)?;
+    let units = chooser.column.units.as_ref().filter(|units| units.iter().any(|unit| !unit.is_empty()))?;
     let is_unit = |kind: &FieldType| {
         matches!(
             kind,
@@ -184,11 +180,30 @@ fn describe_units(chooser: &TypeChooser<'_>) -> Option<String> {
         )
     };
     let live = |live: &&LiveCandidate| is_unit(&chooser.survey.candidates[live.candidate].kind);
-    chooser.column.live.iter().filter(live).find(|live| chooser.fits_values(live))?;
+    let fitting = chooser.column.live.iter().filter(live).find(|live| chooser.fits_values(live))?;
+    if let Some(unit) = chooser.column.only_unit() {
+        let (unit, form) = (one_line_comment(unit), number_form(&chooser.survey.candidates[fitting.candidate].kind));
+        return Some(format!("every value has the unit {unit:?}; to load numbers without it, write {form}"));
+    }
     let name =
         |unit: &String| if unit.is_empty() { "none".to_owned() } else { format!("{:?}", one_line_comment(unit)) };
     let names: Vec<String> = units.iter().map(name).collect();
     Some(format!("numbers with different units ({}): a number would lose them", names.join(", ")))
+}
+
+/// How a number with signs around it is declared.
+fn number_form(kind: &FieldType) -> String {
+    match kind {
+        FieldType::Number(NumberFormat { decimal_char, group_char, .. }) => {
+            let group = group_char.as_ref().map(|group| format!(", groupChar: {group:?}")).unwrap_or_default();
+            let decimal = if decimal_char == "." { String::new() } else { format!(", decimalChar: {decimal_char:?}") };
+            format!("type: number, bareNumber: false{decimal}{group}")
+        }
+        FieldType::Integer { group_char: Some(group), .. } => {
+            format!("type: integer, bareNumber: false, groupChar: {group:?}")
+        }
+        _ => "type: integer, bareNumber: false".into(),
+    }
 }
 
 /// Dates with names of months in a language that patterns do not know.

@@ -8,7 +8,7 @@ use super::{
     candidate::{TypeCandidate, list_candidates},
     names,
     relation::is_label_word,
-    table_head::HeaderOddity,
+    table_head::{HeaderOddity, join_label},
 };
 
 /// What the first record is.
@@ -110,6 +110,14 @@ impl FirstRecord {
         let mended =
             labels.iter().enumerate().map(|(at, label)| distinct.take_name(&names::make_valid_name(label, at)));
         Self::Unusable(mended.collect())
+    }
+
+    /// The header where `more` lines behind it repeat it.
+    pub(super) fn join_lines(self, more: usize) -> Self {
+        match self {
+            Self::Labels(names) if more > 0 => Self::Labels(names.iter().map(|name| join_label(name, more)).collect()),
+            other => other,
+        }
     }
 
     /// The names of the fields of a file with `width` columns.

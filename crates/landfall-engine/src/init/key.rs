@@ -113,7 +113,11 @@ impl KeyFinder<'_> {
         let fits = match tolerance {
             Tolerance::None => repeated == 0,
             Tolerance::Mistakes => are_mistakes(repeated, all),
-            Tolerance::Named => repeated * NAMED_ONE_IN <= all && all - repeated >= NAMED_LEAST,
+            // The same record again changes nothing: a file may have a table twice.
+            Tolerance::Named => {
+                let only_copies = self.measured.copies == Some(repeated);
+                (repeated * NAMED_ONE_IN <= all || only_copies) && all - repeated >= NAMED_LEAST
+            }
         };
         may_be_key(&self.fields[at].kind) && self.fields[at].constraints.required && all > 0 && fits
     }

@@ -1,8 +1,13 @@
 //! The second pass: what the proposed schema makes of the data, found out by the validator itself.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    sync::Arc,
+};
 
 use landfall_core::{
+    decode::Records,
     reject::ErrorCode,
     schema::{Field, TableSchema},
     validate::{ColumnMap, RecordPositions, RejectedRecord, ValidatedBlock, Validator},
@@ -17,12 +22,18 @@ use crate::{
     source::Source,
 };
 
+/// The most records among which copies are looked for: their hashes take some 20 MiB.
+const MOST_RECORDS: usize = 1 << 20;
+
 /// What the schema makes of the data.
 #[derive(Debug, Default)]
 pub(super) struct DataMeasures {
     pub(super) records: u64,
     /// Records that pass all rules but those of keys.
     pub(super) fine: u64,
+    /// Records that pass and are the same as an earlier one, cell by cell; none once there are too many to tell.
+    pub(super) copies: Option<u64>,
+    seen: HashSet<u64>,
     /// What is wrong with whole records.
     pub(super) faults: BTreeMap<ErrorCode, PlaceTally>,
     pub(super) fields: Vec<FieldMeasures>,
@@ -74,7 +85,7 @@ pub(super) fn measure_data(
         |(at, field): (usize, &Field)| may_be_key(&field.kind).then(|| DistinctValues::new(&field.kind, room(at)));
     let empty = |values| FieldMeasures { values, ..FieldMeasures::default() };
     let fields = fields.iter().enumerate().map(values).map(empty).collect();
-    let mut measured = DataMeasures { fields, ..DataMeasures::default() };
+    let mut measured = DataMeasures { fields, copies: Some(0), ..DataMeasures::default() };
     reading.read_records(sources, form, likely.len(), &mut |part| match part {
         FilePart::Block(block) => measured.measure_block(&block, &validator),
         FilePart::TooLong(place) => {
@@ -90,6 +101,9 @@ impl DataMeasures {
         let validated = validator.validate_records(&block.records);
         self.records += block.records.len() as u64;
         self.fine += validated.rows.num_rows() as u64;
+        for row in 0..validated.rows.num_rows() {
+            self.count_copy(&block.records, record_of_row(&validated, row));
+        }
         for (column, field) in validated.rows.columns().iter().zip(&mut self.fields) {
             let Some(values) = &mut field.values else { continue };
             for row in 0..column.len() {
@@ -100,6 +114,17 @@ impl DataMeasures {
         }
         let position = |name: &str| validator.row_schema().index_of(name).ok();
         validated.rejects.iter().for_each(|reject| self.count_reject(reject, block, &position));
+    }
+
+    /// Notes whether a record is the same as an earlier one.
+    fn count_copy(&mut self, records: &Records, record: usize) {
+        let Some(copies) = &mut self.copies else { return };
+        let mut hasher = DefaultHasher::new();
+        (0..records.cell_count(record)).for_each(|column| records.cell_text(record, column).hash(&mut hasher));
+        *copies += u64::from(!self.seen.insert(hasher.finish()));
+        if self.seen.len() > MOST_RECORDS {
+            (self.copies, self.seen) = (None, HashSet::new());
+        }
     }
 
     fn count_reject(

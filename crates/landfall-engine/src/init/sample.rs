@@ -73,6 +73,9 @@ impl RecordSample {
     }
 }
 
+/// With so many records each, a width that is as frequent as another belongs to a second table in the file: the first one counts.
+const SECOND_TABLE: usize = 10;
+
 /// The number of cells that most of `records` have, and how many of them have it.
 pub(super) fn most_frequent(records: &[Vec<String>]) -> (usize, usize) {
     let mut counts: Vec<(usize, usize)> = Vec::new();
@@ -81,6 +84,10 @@ pub(super) fn most_frequent(records: &[Vec<String>]) -> (usize, usize) {
             Some((_, count)) => *count += 1,
             None => counts.push((record.len(), 1)),
         }
+    }
+    let most = counts.iter().map(|(_, count)| *count).max().unwrap_or(0);
+    if most >= SECOND_TABLE {
+        return counts.into_iter().find(|(_, count)| *count == most).unwrap_or((0, 0));
     }
     counts.into_iter().max_by_key(|&(width, count)| (count, width)).unwrap_or((0, 0))
 }

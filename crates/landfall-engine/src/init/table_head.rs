@@ -5,7 +5,11 @@ use std::collections::HashSet;
 use landfall_core::schema::{Dialect, HeaderMatch, HeaderRows};
 
 use super::{
-    broken_header::drop_surplus_label, dialect::DialectFit, header::FirstRecord, second_look::unit_part, words,
+    broken_header::{drop_surplus_label, split_glued_label},
+    dialect::DialectFit,
+    header::FirstRecord,
+    second_look::unit_part,
+    words,
 };
 
 /// What stands at the head of a table.
@@ -14,6 +18,8 @@ pub(super) struct TableHead {
     pub(super) first: FirstRecord,
     /// The cells of the header; none where there is none.
     pub(super) labels: Vec<String>,
+    /// Records behind the first that are the same header again: a header of several lines.
+    pub(super) more_lines: usize,
     /// The number of the record below the header that has the units of the columns.
     pub(super) units_row: Option<u64>,
     /// What a person should know of the labels.
@@ -31,6 +37,8 @@ pub(super) enum HeaderOddity {
     TrailingDelimiter,
     /// The header has one more cell than the records, which is empty.
     SurplusLabel,
+    /// The header has one cell less than the records: two labels are not delimited.
+    GluedLabel,
 }
 
 impl TableHead {
@@ -39,6 +47,7 @@ impl TableHead {
         let none = |doubtful| Self {
             first: FirstRecord::None { doubtful },
             labels: Vec::new(),
+            more_lines: 0,
             units_row: None,
             oddity: None,
         };
@@ -50,11 +59,13 @@ impl TableHead {
             FirstRecord::None { doubtful } => return none(doubtful),
             header => header,
         };
+        let more_lines = rest.iter().take_while(|record| are_same_labels(record, &cells)).count();
+        let (first, rest) = (first.join_lines(more_lines), &rest[more_lines..]);
         let row_numbers = cells.first().is_some_and(String::is_empty) && are_row_numbers(rest);
         let oddity = oddity.or_else(|| row_numbers.then_some(HeaderOddity::RowNumbers));
-        let units_row = has_units(rest, fit.width).then(|| fit.sample.numbers.get(1).copied()).flatten();
-        let labels = fit.sample.records[0].iter().map(|label| label.trim().to_owned()).collect();
-        Self { first, labels, units_row, oddity }
+        let units_row = has_units(rest, fit.width).then(|| fit.sample.numbers.get(1 + more_lines).copied()).flatten();
+        let labels = fit.sample.records[0].iter().map(|label| join_label(label.trim(), more_lines)).collect();
+        Self { first, labels, more_lines, units_row, oddity }
     }
 
     /// Whether the first column only numbers the records.
@@ -64,16 +75,27 @@ impl TableHead {
 
     /// `dialect` with this head, where the record numbered `first` is the first that is neither blank nor part of what stands before.
     pub(super) fn set(&self, dialect: &mut Dialect, first: u64) {
-        let surplus = self.oddity == Some(HeaderOddity::SurplusLabel);
-        if surplus || matches!(self.first, FirstRecord::Unusable(_) | FirstRecord::Numbers) {
+        let surplus = matches!(self.oddity, Some(HeaderOddity::SurplusLabel | HeaderOddity::GluedLabel));
+        // The header itself joins only cells that differ, so that the names are none of its labels.
+        if surplus || self.more_lines > 0 || matches!(self.first, FirstRecord::Unusable(_) | FirstRecord::Numbers) {
             dialect.header_match = HeaderMatch::Position;
         }
         let (header, comments) = match self.first {
             FirstRecord::None { .. } => (HeaderRows::None, 1..first),
-            _ => (HeaderRows::At(vec![first]), 0..0),
+            _ => (HeaderRows::At((first..=first + self.more_lines as u64).collect()), 0..0),
         };
         (dialect.header, dialect.comment_rows) = (header, comments.chain(self.units_row).collect());
     }
+}
+
+/// Whether `record` has the labels of the header once more.
+fn are_same_labels(record: &[String], labels: &[String]) -> bool {
+    record.iter().map(|cell| cell.trim()).eq(labels.iter().map(String::as_str))
+}
+
+/// The label of a column whose header has it in `more` further lines: the standard joins them by a space (`headerJoin`).
+pub(super) fn join_label(label: &str, more: usize) -> String {
+    vec![label; more + 1].join(" ")
 }
 
 /// The labels of a header for `width` columns, and how they differ from those in the file; none where it has other cells than one too few.
@@ -84,6 +106,9 @@ fn fit_width(first: &[String], rest: &[Vec<String>], width: usize) -> Option<(Ve
     }
     if let Some(labels) = drop_surplus_label(&labels, width) {
         return Some((labels, Some(HeaderOddity::SurplusLabel)));
+    }
+    if let Some(labels) = split_glued_label(&labels, width) {
+        return Some((labels, Some(HeaderOddity::GluedLabel)));
     }
     let whole = || rest.iter().filter(|record| record.len() == width);
     if labels.len() + 1 != width || width < 3 || whole().count() < 2 || labels.iter().any(String::is_empty) {
@@ -152,6 +177,15 @@ mod tests {
         assert_eq!(head_of("ort;temp;wind\n;°C;m/s\nUlm;3;4\nBonn;5;2\nKiel;6;7\n").units_row, Some(2));
         assert_eq!(head_of("ort;temp;wind\nUlm;3;4\nBonn;5;2\nKiel;6;7\n").units_row, None);
         assert_eq!(head_of("ort;temp\nUlm;n/a\nBonn;5\nKiel;6\n").units_row, None);
+    }
+
+    #[test]
+    fn a_header_may_have_several_lines() {
+        let head = head_of("id,name\nid,name\n1,Al\n2,Bo\n3,Cy\n");
+        assert_eq!(head.first, FirstRecord::Labels(vec!["id id".into(), "name name".into()]));
+        let mut dialect = Dialect::default();
+        head.set(&mut dialect, 1);
+        assert_eq!((dialect.header, dialect.header_match), (HeaderRows::At(vec![1, 2]), HeaderMatch::Position));
     }
 
     #[test]

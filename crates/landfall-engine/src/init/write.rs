@@ -108,7 +108,9 @@ impl ResourceWriter<'_> {
         if let HeaderRows::At(rows) = &dialect.header
             && *rows != [1]
         {
-            page.push_line(3, &format!("headerRows: {rows:?} # what stands before it is left out"));
+            let remark =
+                if rows.len() > 1 { "the names stand in these lines" } else { "what stands before it is left out" };
+            page.push_line(3, &format!("headerRows: {rows:?} # {remark}"));
         }
         if dialect.header_match == HeaderMatch::Position {
             page.push_line(3, "headerMatch: position # the fields below are in the order of the columns");
@@ -135,7 +137,7 @@ impl ResourceWriter<'_> {
             None => page.push_line(3, "quoteChar: \"\" # quotes have no meaning here"),
         }
         if dialect.stray_quotes == StrayQuotes::Literal {
-            page.push_line(3, "strayQuotes: literal # the header has a quote that is not doubled");
+            page.push_line(3, "strayQuotes: literal # quotes within quoted cells that are not doubled are text");
         }
         if let Some(escape) = dialect.escape_char {
             page.push_line(3, &format!("escapeChar: {}", character(escape)));

@@ -8,15 +8,13 @@ many and one with a quote too many in each column, and one with spaces for delim
     pollock.py LANDFALL FOLDER STEP     prints a JSON document; of the files with one polluted record, every STEP-th stands for STEP files
 
 The score of a file is at most 10: success, and precision, recall and F1 of header, records and cells. The weighted score counts each file
-as often as its pollution was seen in the authors' survey of open data. In one thing the scorer is milder than theirs: if the proposal says
-that a column has numbers with signs around them (`bareNumber: false`), a price is the same with its dollar sign and without.
+as often as its pollution was seen in the authors' survey of open data.
 """
 
 import collections
 import datetime
 import json
 import pathlib
-import re
 import shutil
 import sqlite3
 import subprocess
@@ -181,18 +179,17 @@ def shown_value(value, field):
 
 
 def load_file(landfall, folder, data):
-    """The rows that come out of `init` and `load`, with the header before them where the file has one; none where it was refused. With them
-    whether the proposal has numbers with signs around them."""
+    """The rows that come out of `init` and `load`, with the header before them where the file has one; none where it was refused."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     (folder / "t.csv").write_bytes(data)
     run = subprocess.run([landfall, "init", "-q"], cwd=folder, capture_output=True, text=True)
     if run.returncode != 0:
         # An empty file was read: there is nothing in it.
-        return ([] if not data else None), False
+        return [] if not data else None
     run = subprocess.run([landfall, "load", "-q"], cwd=folder, capture_output=True, text=True)
     if run.returncode != 0:
-        return None, False
+        return None
     resource = yaml.safe_load((folder / "datapackage.yaml").read_text())["resources"][0]
     fields, dialect = resource["schema"]["fields"], resource.get("dialect", {})
     with sqlite3.connect(folder / "landfall.db") as database:
@@ -200,7 +197,7 @@ def load_file(landfall, folder, data):
     rows = [[shown_value(value, field) for value, field in zip(row, fields)] for row in stored]
     has_header = dialect.get("header", True) or dialect.get("commentRows")
     header = [[field.get("title", field["name"]) for field in fields]] if has_header else []
-    return header + rows, any(field.get("bareNumber") is False for field in fields)
+    return header + rows
 
 
 def normalize(cell):
@@ -259,9 +256,7 @@ def main():
     files = []
     for times, name, weight, lines in singles + headers + records:
         data = "".join(line.written() for line in lines).encode()
-        expected, (loaded, has_signs) = expected_rows(lines), load_file(landfall, folder / "project", data)
-        if has_signs:
-            expected = [[re.sub(r"^\$(?=\d+\.\d+$)", "", cell) for cell in row] for row in expected]
+        expected, loaded = expected_rows(lines), load_file(landfall, folder / "project", data)
         points = score(expected, loaded)
         files.append({"file": name, "score": round(points, 4), "altered": altered(expected, loaded)[:3]})
         simple, count = simple + points * times, count + times

@@ -47,7 +47,7 @@ fn types_are_those_that_lose_nothing() {
         (&["1.234,50", "7,5"], "number"),
         (&["1.234.567", "12"], "integer"),
         (&["1 234", "12"], "integer"),
-        (&["12 %", "7,5 %"], "number"),
+        (&["12 %", "7,5 %"], "string"),
         (&["€ 5", "$ 6"], "string"),
         (&["ja", "nein", "Ja"], "boolean"),
         (&["Y", "N"], "boolean"),
