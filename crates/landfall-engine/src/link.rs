@@ -43,9 +43,17 @@ impl LinkKey {
     pub fn replace_key(target: &mut dyn Target) -> Result<Self> {
         let key: [u8; 32] = token::random_bytes()?;
         let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep)?;
-        match transaction.find_document(KIND, NAME)? {
-            Some(document) => drop(transaction.change_document(&document, Some(&key))?),
-            None => transaction.add_documents(&[NewDocument { kind: KIND, name: NAME.into(), body: key.to_vec() }])?,
+        let is_stored = match transaction.find_document(KIND, NAME)? {
+            Some(document) => transaction.change_document(&document, Some(&key))?,
+            None => {
+                transaction.add_documents(&[NewDocument { kind: KIND, name: NAME.into(), body: key.to_vec() }])?;
+                true
+            }
+        };
+        if !is_stored {
+            // Another process has replaced it just now. Its key ends the earlier links too, and ours would sign links that nobody takes.
+            drop(transaction);
+            return Self::open(target);
         }
         // Before the key is used: a link that was signed with an uncommitted key would never be valid.
         transaction.commit_now()?;

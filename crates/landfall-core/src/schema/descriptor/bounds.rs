@@ -37,10 +37,15 @@ pub(super) fn check_bounds(
 
 fn compare_bounds(kind: &FieldType, a: &str, b: &str) -> Option<Ordering> {
     match kind {
-        FieldType::Integer { .. } | FieldType::Year => compare_decimals(a, b),
+        FieldType::Year => compare_decimals(a, b),
+        FieldType::Integer { group_char, .. } => {
+            let plain = |text: &str| without_groups(text, group_char.as_deref());
+            compare_decimals(&plain(a), &plain(b))
+        }
         FieldType::Number(format) => {
-            // Groups of digits stay: such a bound is no plain decimal, and is left to the validator.
-            let plain = |text: &str| text.replace(&format.decimal_char, ".");
+            // First the groups: in `1.000,5`, the point is none of a fraction.
+            let plain =
+                |text: &str| without_groups(text, format.group_char.as_deref()).replace(&format.decimal_char, ".");
             compare_decimals(&plain(a), &plain(b))
         }
         FieldType::Date(TemporalFormat::Default) => compare_shaped(a, b, "0000-00-00"),
@@ -48,6 +53,10 @@ fn compare_bounds(kind: &FieldType, a: &str, b: &str) -> Option<Ordering> {
         FieldType::YearMonth => compare_shaped(a, b, "0000-00"),
         _ => None,
     }
+}
+
+fn without_groups(text: &str, group: Option<&str>) -> String {
+    group.map_or_else(|| text.to_owned(), |group| text.replace(group, ""))
 }
 
 /// Texts of fixed shape whose order is that of their bytes; a `0` in the shape stands for any digit.

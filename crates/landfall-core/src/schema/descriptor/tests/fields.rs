@@ -227,6 +227,11 @@ fn bounds_leave_room_for_a_value() {
     {
         field(&format!("type: number, constraints: {{{sound}}}"));
     }
+    // A group of digits was read as a fraction: 1.000 was less than 900.
+    let german = "type: number, decimalChar: ',', groupChar: '.'";
+    field(&format!("{german}, constraints: {{minimum: '900', maximum: '1.000,5'}}"));
+    let messages = field_messages(&format!("{german}, constraints: {{minimum: '1.000', maximum: '900'}}"));
+    assert!(messages.join("\n").contains("no value lies between"), "{messages:?}");
 }
 
 #[test]
