@@ -10,6 +10,13 @@ use super::preamble::Preamble;
 /// The most records of a sample.
 const MOST_RECORDS: usize = 500;
 
+/// The most bytes of a cell of a sample: no name, number or word is longer, and a file under sixteen dialects may have cells of many MiB.
+const MOST_BYTES: usize = 64 << 10;
+
+fn shorten_cell(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MOST_BYTES)]
+}
+
 /// The first records of a file under some dialect.
 #[derive(Debug, Default)]
 pub(super) struct RecordSample {
@@ -34,7 +41,7 @@ impl RecordSample {
         let mut seen = 0;
         for records in decoded.parts.iter().filter_map(|part| part.records.as_ref().ok()) {
             for at in 0..records.len() {
-                let text = |text| if text == NULL_CELL { "" } else { text };
+                let text = |text| if text == NULL_CELL { "" } else { shorten_cell(text) };
                 let cells = (0..records.cell_count(at)).filter_map(|column| records.cell_text(at, column).map(text));
                 seen += 1;
                 sample.add_record(cells.map(String::from).collect(), seen);

@@ -3,10 +3,11 @@
 //!
 //! Where no usual type has all values of a column, a second look at the files holds it against the rarer ones.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use landfall_core::{
-    schema::TableSchema,
+    decode::Records,
+    schema::{Field, TableSchema},
     validate::{ColumnMap, Validator, ValueReader},
 };
 
@@ -134,7 +135,9 @@ impl TableSurvey {
         let mut failed = None;
         files.reading.read_records(files.sources, files.form, probe.owners.len(), &mut |part| {
             let FilePart::Block(block) = part else { return };
-            probe.count_misfits(&block, &mut self.columns);
+            if let Err(error) = probe.count_misfits(&block, &mut self.columns) {
+                failed = Some(error);
+            }
             self.look_at_block(&block, files.labels, from);
             if self.drop_candidates(from) {
                 match self.build_probe(from) {
@@ -191,19 +194,14 @@ impl TableSurvey {
 
     /// A validator that reads each column as all types in question from the position `from` on.
     fn build_probe(&self, from: usize) -> Result<TypeProbe> {
-        let mut probe = TypeProbe { validator: None, owners: Vec::new(), width: self.columns.len() };
-        let (mut fields, mut columns) = (Vec::new(), Vec::new());
+        let (mut fields, mut owners) = (Vec::new(), Vec::new());
         for (at, column) in self.columns.iter().enumerate() {
             for (position, live) in column.live.iter().enumerate().filter(|(_, live)| live.candidate >= from) {
                 fields.push(candidate_field(&fields.len().to_string(), &self.candidates[live.candidate].kind, false));
-                columns.push(Some(at));
-                probe.owners.push((at, position));
+                owners.push((at, position));
             }
         }
-        let schema = Arc::new(TableSchema { fields, ..TableSchema::default() });
-        let validator = Validator::new(schema, ColumnMap { columns, width: probe.width });
-        probe.validator = Some(validator.map_err(|error| Error::Rule(error.to_string()))?);
-        Ok(probe)
+        TypeProbe::new(fields, owners, self.columns.len())
     }
 }
 
@@ -234,17 +232,56 @@ impl ColumnSurvey {
 
 /// Counts the values that are not of the types in question.
 struct TypeProbe {
+    /// All types in question; none where there are none.
     validator: Option<Validator>,
-    /// For each field of the validator its column, and the position among the types in question there.
+    fields: Vec<Field>,
+    /// For each field its column, and the position among the types in question there.
     owners: Vec<(usize, usize)>,
     width: usize,
 }
 
+/// The bytes of a block that all types in question read at once. Each may keep the text, so that a longer block is read by fewer types at a
+/// time.
+const READ_AT_ONCE: usize = 2 << 20;
+/// The bytes of text that the types may keep together of such a block.
+const KEPT_AT_ONCE: usize = 32 << 20;
+
 impl TypeProbe {
-    fn count_misfits(&self, block: &LocatedRecords, columns: &mut [ColumnSurvey]) {
-        let Some(validator) = self.validator.as_ref().filter(|_| !self.owners.is_empty()) else { return };
-        for reject in validator.validate_records(&block.records).rejects {
-            if block.records.cell_count(reject.record as usize) != self.width {
+    fn new(fields: Vec<Field>, owners: Vec<(usize, usize)>, width: usize) -> Result<Self> {
+        let mut probe = Self { validator: None, fields, owners, width };
+        if !probe.owners.is_empty() {
+            probe.validator = Some(probe.build_validator(0..probe.owners.len())?);
+        }
+        Ok(probe)
+    }
+
+    /// A validator of the fields in `range`, which keep their names.
+    fn build_validator(&self, range: Range<usize>) -> Result<Validator> {
+        let columns = self.owners[range.clone()].iter().map(|(column, _)| Some(*column)).collect();
+        let schema = Arc::new(TableSchema { fields: self.fields[range].to_vec(), ..TableSchema::default() });
+        let validator = Validator::new(schema, ColumnMap { columns, width: self.width });
+        validator.map_err(|error| Error::Rule(error.to_string()))
+    }
+
+    fn count_misfits(&self, block: &LocatedRecords, columns: &mut [ColumnSurvey]) -> Result<()> {
+        let Some(validator) = &self.validator else { return Ok(()) };
+        let records = &block.records;
+        let bytes: usize = (0..records.len()).map(|record| records.raw_bytes(record).len()).sum();
+        if bytes <= READ_AT_ONCE {
+            self.count_rejects(validator, records, columns);
+            return Ok(());
+        }
+        let step = (KEPT_AT_ONCE / bytes).max(1);
+        for first in (0..self.owners.len()).step_by(step) {
+            let validator = self.build_validator(first..self.owners.len().min(first + step))?;
+            self.count_rejects(&validator, records, columns);
+        }
+        Ok(())
+    }
+
+    fn count_rejects(&self, validator: &Validator, records: &Records, columns: &mut [ColumnSurvey]) {
+        for reject in validator.validate_records(records).rejects {
+            if records.cell_count(reject.record as usize) != self.width {
                 continue;
             }
             let fields = reject.errors.iter().filter_map(|error| error.field.as_ref()?.parse::<usize>().ok());

@@ -13,6 +13,7 @@ pub(super) fn suggest_correction(schema: &TableSchema, labels: &[String]) -> Opt
     suggest_delimiter(&names, labels)
         .or_else(|| suggest_match(schema.fields_match, &names, labels))
         .or_else(|| suggest_names(schema, labels))
+        .or_else(|| suggest_places(&names, labels))
         .or_else(|| suggest_no_header(&names, labels))
 }
 
@@ -75,6 +76,22 @@ fn suggest_names(schema: &TableSchema, labels: &[String]) -> Option<String> {
     ))
 }
 
+/// Most labels are the names at their places, so that the others are likely to be other names of their fields.
+fn suggest_places(names: &[&str], labels: &[String]) -> Option<String> {
+    let differing: Vec<(&String, &&str)> = labels.iter().zip(names).filter(|(label, name)| label != *name).collect();
+    let is_clear = labels.len() == names.len() && differing.len() * 2 <= names.len() && differing.len() <= MOST_PAIRS;
+    let is_known = |label: &String| names.contains(&label.as_str());
+    if !is_clear || differing.iter().any(|(label, _)| is_known(label)) {
+        return None;
+    }
+    let pairs: Vec<String> =
+        differing.iter().map(|(label, name)| format!("{label:?} at the place of {name:?}")).collect();
+    let pairs = pairs.join(", ");
+    Some(format!(
+        "the file has {pairs}: give the field that name, or that title with matchTitles: true, or correct the file"
+    ))
+}
+
 /// Whether two names differ in case and marks only, or in a letter or two.
 fn are_near(label: &str, name: &str) -> bool {
     let fold = |text: &str| -> String {
@@ -125,6 +142,7 @@ mod tests {
             (&["id", "full_name", "Date of birth"], "matchTitles: true"),
             (&["ID", "Full Name", "x"], "\"ID\" for \"id\", \"Full Name\" for \"full_name\""),
             (&["id", "ful_name", "born"], "\"ful_name\" for \"full_name\""),
+            (&["id", "full_name", "birth"], "\"birth\" at the place of \"born\""),
             (&["id;full_name;born"], "delimiter: \";\""),
             (&["1", "Ann", "1980-01-01"], "header: false"),
         ] {
