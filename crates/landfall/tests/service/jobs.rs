@@ -174,8 +174,12 @@ fn a_worker_that_stood_still_commits_nothing_more(kind: Kind) {
 
 /// A task is cancelled through a service that does not do it.
 fn a_task_is_cancelled_through_another_service(kind: Kind) {
-    // The load must last for several renewals of its lease.
-    let rows = 3_000_000;
+    // The load must last for several renewals of its lease, which needs more rows on a fast machine.
+    assert!((0..4).any(|more| is_cancelled_in_time(kind, 3_000_000 << more)), "{kind:?}: no load was long enough");
+}
+
+/// Whether a load of so many rows had not ended when it was cancelled; it must be stopped then.
+fn is_cancelled_in_time(kind: Kind, rows: usize) -> bool {
     let served = Served::package(kind, PACKAGE, "load: {chunkRecords: 200}\njobs: {lease: 1s}\n");
     let beside = served.beside();
     let task = served.send("POST", "/v1/tables/notes/files", &CSV, &notes("note", rows)).of(202);
@@ -185,18 +189,23 @@ fn a_task_is_cancelled_through_another_service(kind: Kind) {
     // Only the service that does a task knows its progress.
     let begun = Instant::now();
     let shown = || exchange(&mut connect(worker).unwrap(), &request("GET", &path_of(&task), &[], b"")).unwrap().of(200);
-    while shown()["progress"]["records"].as_u64().unwrap_or(0) == 0 {
+    while shown()["progress"]["records"].as_u64().unwrap_or(0) == 0 && shown()["state"] == "running" {
         assert!(begun.elapsed() < Duration::from_secs(20));
     }
     let cancelled = exchange(&mut connect(other).unwrap(), &request("DELETE", &path_of(&task), &[], b"")).unwrap();
-    assert_eq!(cancelled.of(202)["state"], "running");
     let ended = ended_at(other, &task);
+    // It may be done before the next renewal, which tells the worker of the wish.
+    if ended["state"] == "done" {
+        return false;
+    }
+    assert_eq!(cancelled.of(202)["state"], "running");
     assert_eq!((&ended["state"], &ended["load_state"]), (&json!("cancelled"), &json!("stopped")), "{kind:?}: {ended}");
     let inserted = ended["inserted"].as_u64().unwrap();
     assert!(inserted < rows as u64, "{ended}");
     assert_eq!(served.count("notes"), inserted, "{kind:?}");
     assert!(served.uploads().is_empty());
     served.verifies();
+    true
 }
 
 on_every_database! {
