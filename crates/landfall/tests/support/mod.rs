@@ -163,7 +163,10 @@ impl Run {
     pub(crate) fn fails(self, code: i32) -> String {
         let run = self.exits(code);
         assert_eq!(run.stdout, "", "an error leaves standard output empty");
-        run.stderr.strip_prefix("error: ").unwrap_or_else(|| panic!("no error in {:?}", run.stderr)).trim_end().into()
+        // With -v, the log stands before the error.
+        let log = run.stderr.lines().take_while(|line| line.starts_with("20"));
+        let error = &run.stderr[log.map(|line| line.len() + 1).sum::<usize>()..];
+        error.strip_prefix("error: ").unwrap_or_else(|| panic!("no error in {:?}", run.stderr)).trim_end().into()
     }
 
     /// Standard output as one JSON document.
