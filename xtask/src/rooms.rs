@@ -30,10 +30,11 @@ const ENGINE: CrateRooms = CrateRooms {
 const BINARY: CrateRooms = CrateRooms {
     source: "crates/landfall/src",
     order: &[
-        &["exit", "web", "typed", "counts"],
+        &["exit", "web", "typed", "counts", "stop_signal"],
         &["globals", "output"],
         &["failure", "logging", "progress"],
         &["config", "push"],
+        &["workers"],
         &["http"],
         &["cli"],
         &["main"],
