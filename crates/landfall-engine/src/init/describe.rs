@@ -2,7 +2,7 @@
 
 use landfall_core::{
     reject::ErrorCode,
-    schema::{Encoding, FieldType, HeaderRows, StringFormat},
+    schema::{Encoding, FieldType, HeaderRows, StringFormat, to_standard::encoding_label},
 };
 
 use super::{
@@ -10,8 +10,7 @@ use super::{
     choice::plural_name,
     column::ColumnSurvey,
     distinct::DistinctValues,
-    encoding::encoding_name,
-    findings::{Finding, FindingSubject, count_noun, list_places},
+    findings::{Finding, FindingSubject, list_places},
     foreign::PossibleLink,
     header::FirstRecord,
     records::PlaceTally,
@@ -19,6 +18,7 @@ use super::{
     table_head::HeaderOddity,
     yaml::{one_line_comment, write_scalar},
 };
+use crate::count_noun;
 
 /// SQLite's limit on the columns of a table.
 const MOST_COLUMNS: usize = 2000;
@@ -83,7 +83,7 @@ impl ProposedTable {
         let notable = |words: String| Finding::notable(FindingSubject::Dialect, words);
         let mut findings = Vec::new();
         if let Encoding::SingleByte(_) | Encoding::MultiByte(_) = self.form.encoding {
-            let name = encoding_name(self.form.encoding);
+            let name = encoding_label(self.form.encoding);
             let words = format!("not UTF-8; {name} is the most likely encoding: look at the accents");
             findings.push(Finding::notable(FindingSubject::Encoding, words));
         }

@@ -179,19 +179,6 @@ fn may_be_cut_sequence(invalid: &[u8]) -> bool {
     std::str::from_utf8(invalid).is_err_and(|error| error.error_len().is_none())
 }
 
-/// The name of an encoding in a data package.
-pub(super) fn encoding_name(encoding: Encoding) -> String {
-    match encoding {
-        Encoding::Utf8 => "utf-8".into(),
-        Encoding::Utf16 => "utf-16".into(),
-        Encoding::Utf16Le => "utf-16le".into(),
-        Encoding::Utf16Be => "utf-16be".into(),
-        Encoding::Latin1 => "iso-8859-1".into(),
-        Encoding::SingleByte(encoding) | Encoding::MultiByte(encoding) => encoding.name().to_ascii_lowercase(),
-        Encoding::CodePage(page) => page.name().into(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,7 +200,7 @@ mod tests {
         ] {
             let mut likely = LikelyEncoding::new();
             likely.read(&encoding.encode(text).0);
-            let found = likely.encoding().map(encoding_name);
+            let found = likely.encoding().map(landfall_core::schema::to_standard::encoding_label);
             assert_eq!(found, Some(encoding.name().to_ascii_lowercase()), "{text}");
         }
     }

@@ -5,9 +5,10 @@ use landfall_core::schema::{FieldType, NumberFormat, StringFormat, TemporalForma
 use super::{
     choice::{ChoiceContext, DecimalMark, LEAST, TypeChooser, date_pattern, plural_name},
     column::{ColumnSurvey, LiveCandidate},
-    findings::{Finding, FindingSubject, count_noun, list_places},
+    findings::{Finding, FindingSubject, list_places},
     yaml::one_line_comment,
 };
+use crate::count_noun;
 
 /// With so many good ones in a hundred, a type that is not proposed is worth a word.
 const NEARLY: u64 = 80;

@@ -54,11 +54,6 @@ impl Finding {
     }
 }
 
-/// `1 record`, `2 records`.
-pub(super) fn count_noun(count: u64, one: &str) -> String {
-    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
-}
-
 /// The places of a tally among `sources`: `line 5`, `lines 3, 9, 12, …`.
 pub(super) fn list_places(sources: &[Source], tally: &PlaceTally) -> String {
     let more = if tally.count > tally.places.len() as u64 { ", …" } else { "" };

@@ -4,7 +4,7 @@ use landfall_core::schema::Encoding;
 
 use super::{
     dialect::{self, DialectFit},
-    encoding::{self, ExaminedFile, examine_file},
+    encoding::{ExaminedFile, examine_file},
     folder::{FileCandidate, as_relative_path},
     kind::name_other_format,
     names,
@@ -148,11 +148,6 @@ fn common_glob(files: &[SniffedFile], every: &[(String, String)]) -> Option<Stri
             && name.ends_with(ending)
     });
     (matched.count() == files.len()).then(|| as_relative_path(format!("{folder}{start}*{ending}")))
-}
-
-/// The name of the encoding, for a data package.
-pub(super) fn encoding_label(form: &SniffedForm) -> String {
-    encoding::encoding_name(form.encoding)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use landfall_core::{
     decode::NULL_CELL,
     schema::{
         BooleanWords, Field, FieldType, HeaderMatch, HeaderRows, NumberFormat, StrayQuotes, StringFormat,
-        TemporalFormat,
+        TemporalFormat, to_standard::encoding_label,
     },
 };
 
@@ -14,7 +14,6 @@ use super::{
     PACKAGE_FILE, ProposedTable,
     findings::{Finding, FindingSubject},
     foreign::PossibleLink,
-    group::encoding_label,
     names,
     yaml::{YamlPage, write_scalar},
 };
@@ -79,7 +78,7 @@ impl ResourceWriter<'_> {
         page.push_line(1, &format!("- name: {} # also the name of the SQL table", write_scalar(&table.name)));
         write_paths(page, table);
         self.push_findings(page, 2, FindingSubject::Encoding);
-        let encoding = encoding_label(&table.form);
+        let encoding = encoding_label(table.form.encoding);
         page.push_line(2, &format!("encoding: {encoding}{}", trailing_comment(table.encoding_remark().as_deref())));
         self.write_dialect(page);
         page.push_line(2, "schema:");

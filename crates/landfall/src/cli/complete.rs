@@ -61,7 +61,9 @@ fn offer_names(
 
 /// The project of the command line that is being completed, which the shell passes behind `--`.
 fn read_typed_project() -> anyhow::Result<ProjectSettings> {
-    let words: Vec<String> = std::env::args().skip_while(|word| word != "--").collect();
+    // A word that is no UTF-8 names no project that is read here; the other words count all the same.
+    let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    let words: Vec<String> = words.skip_while(|word| word != "--").collect();
     let joined = words.iter().find_map(|word| word.strip_prefix("--project="));
     let apart = words.iter().position(|word| word == "--project").and_then(|at| words.get(at + 1)).map(String::as_str);
     let folder = PathBuf::from(joined.or(apart).unwrap_or("."));

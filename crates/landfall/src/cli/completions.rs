@@ -1,8 +1,8 @@
 //! `landfall completions`.
 
 use anyhow::Result;
-use clap::{CommandFactory as _, ValueEnum};
-use clap_complete::{CompleteEnv, env::Shells};
+use clap::CommandFactory as _;
+use clap_complete::{CompleteEnv, Shell, env::Shells};
 use serde_json::json;
 
 use super::{CommandLine, Invocation};
@@ -18,29 +18,7 @@ use crate::{
 pub(super) struct CompletionsArgs {
     /// The shell.
     #[arg(value_enum)]
-    shell: TypedShell,
-}
-
-/// The shells that completions are written for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum TypedShell {
-    Bash,
-    Elvish,
-    Fish,
-    Powershell,
-    Zsh,
-}
-
-impl TypedShell {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Bash => "bash",
-            Self::Elvish => "elvish",
-            Self::Fish => "fish",
-            Self::Powershell => "powershell",
-            Self::Zsh => "zsh",
-        }
-    }
+    shell: Shell,
 }
 
 /// The variable by which a shell's script asks for what may follow.
@@ -52,10 +30,10 @@ pub(crate) fn answer_shell() {
 }
 
 pub(super) fn run(args: CompletionsArgs, invocation: &Invocation) -> Result<Exit> {
-    let shell = args.shell.as_str();
+    let shell = args.shell.to_string();
     let shells = Shells::builtins();
     let unknown = || CommandError::usage_error(format!("there are no completions for {shell}"));
-    let completer = shells.completer(shell).ok_or_else(unknown)?;
+    let completer = shells.completer(&shell).ok_or_else(unknown)?;
     let mut script = Vec::new();
     // By its name alone, the program is found where the user's PATH has it, also after an upgrade.
     completer.write_registration(VARIABLE, "landfall", "landfall", "landfall", &mut script)?;
